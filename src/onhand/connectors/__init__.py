@@ -1,0 +1,1 @@
+"""One folder per system that the hub talks to; nothing outside names a vendor."""

@@ -1,0 +1,1 @@
+"""Bazaar, an invented marketplace whose limits have the shapes of real ones."""

@@ -1,0 +1,1 @@
+"""The web pages on which operations, channels, warehouses and approvers watch and decide."""

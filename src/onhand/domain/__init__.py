@@ -1,0 +1,1 @@
+"""The rules of stock and promises: pure functions, without I/O, clock or randomness."""

@@ -1,0 +1,1 @@
+"""What running Onhand needs whatever it does: settings, limits, logging, metrics, health."""
