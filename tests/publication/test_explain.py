@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from onhand.domain.network import RingFence
 from onhand.domain.resolving import UnknownChannel
 from onhand.store.postgres.driver import Database
 from tests.publication.market import Market
-from tests.publication.world import policy, publishing
+from tests.publication.world import Clock, policy, publishing
 
 FENCES = (RingFence(group="desk", sku="TEA", location="A", quantity=4),)
 
@@ -52,7 +52,7 @@ async def test_a_number_leads_to_events_promises_policy_and_calls(database: Data
 
 async def test_a_past_moment_is_told_as_it_was_recorded(database: Database) -> None:
     market = Market("TEA")
-    async with publishing(database, market) as world:
+    async with publishing(database, market, clock=Clock(ahead=timedelta())) as world:
         node = world.node()
         await world.at.item("TEA")
         await world.at.receive("TEA", 80)

@@ -34,16 +34,21 @@ from tests.publication.market import MarketConnector
 
 
 class Clock:
-    """The real clock, moved forward."""
+    """The real clock, moved forward: first to the coming noon, so that the few hours of a test lie within one day."""
 
-    def __init__(self) -> None:
-        self.ahead = timedelta()
+    def __init__(self, ahead: timedelta | None = None) -> None:
+        self.ahead = _to_noon(datetime.now(UTC)) if ahead is None else ahead
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
     def forward(self, seconds: float) -> None:
         self.ahead += timedelta(seconds=seconds)
+
+
+def _to_noon(now: datetime) -> timedelta:
+    noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
+    return (noon if now < noon else noon + timedelta(days=1)) - now
 
 
 def policy(**more: Any) -> Policy:
