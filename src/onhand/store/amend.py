@@ -90,6 +90,7 @@ class _Opened:
     async def extend(self, until: datetime) -> None:
         """Set its deadline."""
         await self._session.execute("promises.extend", self.held.number, until, self.held.now)
+        await self._session.fetchval("promises.settle_deadline", self.held.number, self.held.now)
 
     async def end(self, *, state: State, verb: str) -> None:
         """End it and give back all that it holds."""

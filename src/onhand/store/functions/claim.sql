@@ -259,6 +259,8 @@ begin
        set state = p_state, channel_id = p_channel, network_version = p_network, answer = p_answer, request = p_request,
            first_answer = coalesce(r.first_answer, first_answer_of(r.expires_at, r.answer))
      where r.id = p_id;
+    perform settle_hardness(p_id, a.item_id) from promise_allocation a where a.reservation_id = p_id;
+    perform settle_deadlines(v_now, array[p_id]);
     insert into promise_log (reservation_id, verb, state, at, expires_at, detail)
     select r.id, p_verb, r.state, v_now, r.expires_at, p_answer from reservation r where r.id = p_id;
 end $$;

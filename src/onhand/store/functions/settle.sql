@@ -25,6 +25,8 @@ begin
             v_take := least(v_left, c.quantity);
             perform free_claims(array[c.reservation_id], array[c.item_id], array[c.line], array[c.location_id],
                                 array[c.lot_id], array[v_take], false);
+            update promise_allocation a set gone = a.gone + least(v_take, c.allocated)
+             where c.allocated > 0 and a.reservation_id = c.reservation_id and a.item_id = c.item_id;
             insert into fulfilment (reservation_id, line, item_id, location_id, lot_id, quantity, event_id)
             values (c.reservation_id, c.line, c.item_id, c.location_id, c.lot_id, v_take, u.event);
             v_left := v_left - v_take;
@@ -51,8 +53,9 @@ begin
             v_left := v_left - v_take;
         end loop;
     end loop;
+    perform settle_deadlines(v_now, p_reservation);
     for r in
-        select x.id, x.expires_at,
+        select x.id,
                exists (select 1 from claim held where held.reservation_id = x.id)
             or exists (select 1 from backorder waits where waits.reservation_id = x.id) as holds
           from reservation x where x.id = any (p_reservation) and x.open order by x.id
@@ -65,44 +68,71 @@ begin
     end loop;
 end $$;
 
--- A released order hardens what it reserved: allocated stock has no deadline. Negative quantities soften it again.
--- What has expired is no promise any more and is not revived, swept or not.
+-- Of what a reservation claims of an item, so much is hard as systems have stated and has not left, however it was stated,
+-- claimed and stated again. What it claims at the location is hardened, or softened, first.
+create or replace function settle_hardness(p_reservation bigint, p_item bigint, p_location integer default null)
+returns void language plpgsql as $$
+declare
+    c record;
+    v_left bigint;  v_take bigint;
+begin
+    v_left := greatest(0, (select stated - gone from promise_allocation where reservation_id = p_reservation and item_id = p_item))
+            - coalesce((select sum(allocated) from claim where reservation_id = p_reservation and item_id = p_item), 0);
+    for c in
+        select * from claim where item_id = p_item and reservation_id = p_reservation
+         order by location_id is not distinct from p_location desc, line, location_id, lot_id
+    loop
+        exit when v_left = 0;
+        v_take := case when v_left > 0 then least(v_left, c.quantity - c.allocated) else greatest(v_left, -c.allocated) end;
+        update claim k set allocated = k.allocated + v_take
+         where k.item_id = c.item_id and k.reservation_id = c.reservation_id and k.line = c.line
+           and k.location_id = c.location_id and k.lot_id = c.lot_id;
+        update stock s set reserved = s.reserved - v_take, allocated = s.allocated + v_take
+         where s.item_id = c.item_id and s.location_id = c.location_id;
+        v_left := v_left - v_take;
+    end loop;
+end $$;
+
+-- Once all of a reservation is hard there is nothing left to expire. What turns soft again gets the time that it was last
+-- given, anew from now: it was bound to an order, and must not be gone in the moment in which the order lets go of it.
+create or replace function settle_deadlines(p_now timestamptz, p_reservation bigint[]) returns void language plpgsql as $$
+begin
+    update reservation r
+       set expires_at = case when not x.hard then greatest(x.until, p_now + (x.until - x.since)) end,
+           first_answer = coalesce(r.first_answer, first_answer_of(r.expires_at, r.answer))
+      from (select o.id, given.until, given.since,
+                   exists (select 1 from claim held where held.reservation_id = o.id)
+                   and not exists (select 1 from claim held where held.reservation_id = o.id and held.allocated < held.quantity)
+                   and not exists (select 1 from backorder waits where waits.reservation_id = o.id) as hard
+              from reservation o cross join lateral (
+                   select g.expires_at as until, g.at as since from promise_log g
+                    where g.reservation_id = o.id and g.verb in ('create', 'extend') order by g.seq desc limit 1) given
+             where o.id = any (p_reservation) and o.open and (o.expires_at is null or o.expires_at > p_now)) x
+     where r.id = x.id and (r.expires_at is not null) = x.hard and x.until is not null;
+end $$;
+
+-- A released order hardens what it reserved: allocated stock has no deadline. Negative quantities soften it again. Created
+-- and released may arrive in any order: only what is above zero hardens. What has expired is no promise any more and is
+-- not revived, swept or not.
 create or replace function allocate_claims(
     p_now timestamptz, p_reservation bigint[], p_item bigint[], p_location integer[], p_quantity bigint[])
 returns void language plpgsql as $$
 declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
-    u record;  c record;
-    v_left bigint;  v_take bigint;
+    u record;
 begin
     for u in
         select x.* from unnest(p_reservation, p_item, p_location, p_quantity) x(reservation, item, location, quantity)
           join reservation r on r.id = x.reservation and r.open and (r.expires_at is null or r.expires_at > v_now)
          order by x.item, x.location, x.reservation
     loop
-        v_left := u.quantity;
-        for c in
-            select * from claim where item_id = u.item and reservation_id = u.reservation
-             order by location_id = u.location desc, line, location_id, lot_id
-        loop
-            exit when v_left = 0;
-            v_take := case when v_left > 0 then least(v_left, c.quantity - c.allocated)
-                           else greatest(v_left, -c.allocated) end;
-            update claim k set allocated = k.allocated + v_take
-             where k.item_id = c.item_id and k.reservation_id = c.reservation_id and k.line = c.line
-               and k.location_id = c.location_id and k.lot_id = c.lot_id;
-            update stock s set reserved = s.reserved - v_take, allocated = s.allocated + v_take
-             where s.item_id = c.item_id and s.location_id = c.location_id;
-            v_left := v_left - v_take;
-        end loop;
+        -- Released after it had left: what has left counts no longer, or the next allocation would be taken for it.
+        insert into promise_allocation as a (reservation_id, item_id, stated) values (u.reservation, u.item, u.quantity)
+            on conflict (reservation_id, item_id)
+            do update set stated = a.stated + excluded.stated, gone = least(a.gone, greatest(0, a.stated + excluded.stated));
+        perform settle_hardness(u.reservation, u.item, u.location);
     end loop;
-    -- Once all of it is hard there is nothing left to expire.
-    update reservation r
-       set expires_at = null, first_answer = coalesce(r.first_answer, first_answer_of(r.expires_at, r.answer))
-     where r.id = any (p_reservation) and r.open and r.expires_at > v_now
-       and exists (select 1 from claim held where held.reservation_id = r.id)
-       and not exists (select 1 from claim held where held.reservation_id = r.id and held.allocated < held.quantity)
-       and not exists (select 1 from backorder waits where waits.reservation_id = r.id);
+    perform settle_deadlines(v_now, p_reservation);
     insert into promise_log (reservation_id, verb, state, at, expires_at)
     select r.id, 'allocate', r.state, v_now, r.expires_at from reservation r where r.id = any (p_reservation) order by r.id;
 end $$;

@@ -130,6 +130,11 @@ with changed as (
      where r.id = $1 returning id, state, expires_at)
 insert into promise_log (reservation_id, verb, state, at, expires_at) select id, 'extend', state, $3, expires_at from changed;
 
+-- query: settle_deadline
+-- in: id bigint, now timestamptz
+-- out: settle_deadlines void
+select settle_deadlines($2, array[$1]::bigint[]);
+
 -- query: put_back
 -- in: id bigint
 -- out: put_back void
