@@ -36,6 +36,14 @@ class EventsKnown(Moved):
     """Some events of the batch are recorded already."""
 
 
+class ItemsInUse(Moved):
+    """Statements that would give items another base unit, lots or none, or make services of them, under their stock."""
+
+    def __init__(self, keys: Collection[EventKey]) -> None:
+        super().__init__(f"{len(keys)} items are in use")
+        self.keys = keys
+
+
 class StockMoved(Moved):
     """A pool row, lot or ring-fence gave less than it showed."""
 
@@ -117,7 +125,7 @@ class FactStore(Protocol):
         """
 
     async def record_items(self, stated: Sequence[ItemStatement], *, version: int, now: datetime) -> None:
-        """Write facts about items and the items. Raises as `record`."""
+        """Write facts about items and the items. Raises as `record`, and ItemsInUse."""
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Sequence[Kept]:
         """Keep facts aside; the same fact again is the same row. Answers in the order given."""

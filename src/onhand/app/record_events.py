@@ -18,6 +18,7 @@ from onhand.app.ports import (
     EventsKnown,
     FactKey,
     FactStore,
+    ItemsInUse,
     ItemStatement,
     Kept,
     NetworkMoved,
@@ -112,6 +113,8 @@ class RecordEvents:
                 situation = await self._store.situation()
             except EventsKnown:
                 intake.drop_known(await self._store.fingerprints(intake.pending_keys()))
+            except ItemsInUse as found:
+                intake.refuse_in_use(found.keys)
             except RowsCrossed:
                 continue  # the other one went through: each round somebody does
             else:
@@ -195,6 +198,20 @@ class _Intake:
                     yield _item_statement(fact, network)
                 except InvalidInput as error:
                     self._refuse(fact, Refused("item_invalid", error.detail, sku=fact.data["sku"]))
+
+    def refuse_in_use(self, keys: Iterable[EventKey]) -> None:
+        """Set aside statements that would give items another measure under their stock."""
+        for key in keys:
+            sku = self._facts[key].data["sku"]
+            self._refuse(
+                self._facts[key],
+                Refused(
+                    "item_in_use",
+                    f"There is stock of {sku!r} or a promise of it, and this gives it another base unit, lots or none,"
+                    " or makes a service of it: the numbers would mean something else.",
+                    sku=sku,
+                ),
+            )
 
     def skus(self) -> set[str]:
         """Return every SKU that the pending facts name."""

@@ -31,6 +31,7 @@ Reason = Literal[
     "serials_mismatch",
     "kit_invalid",
     "item_invalid",
+    "item_in_use",
 ]
 
 REMEDIES: Final[dict[Reason, str]] = {
@@ -53,6 +54,7 @@ REMEDIES: Final[dict[Reason, str]] = {
     "serials_mismatch": "The item is kept by serial: state one serial per unit.",
     "kit_invalid": "Correct the kit's components.",
     "item_invalid": "Correct the item's master data and send it again under a new id.",
+    "item_in_use": "Bring its stock and promises to nought and release the fact, or state it as another SKU.",
 }
 
 

@@ -13,7 +13,17 @@ from typing import Any
 
 import msgspec
 
-from onhand.app.ports import Decided, EventKey, FactKey, ItemStatement, Kept, Quarantined, RowsCrossed, Situation
+from onhand.app.ports import (
+    Decided,
+    EventKey,
+    FactKey,
+    ItemsInUse,
+    ItemStatement,
+    Kept,
+    Quarantined,
+    RowsCrossed,
+    Situation,
+)
 from onhand.domain.effects import Allocation, Consumption, Count, Effects, Movement
 from onhand.domain.fact import Fact
 from onhand.domain.item import Item
@@ -83,7 +93,9 @@ class PostgresFacts:
         with _crossing_told():
             async with self._database.transaction() as session:
                 await session.fetchval("intake.record", now, version, *batch.arguments())
-                await session.fetch("intake.upsert_items", *_item_columns(_newest(stated)))
+                newest = _newest(stated)
+                await _refuse_in_use(session, newest)
+                await session.fetch("intake.upsert_items", *_item_columns(newest))
                 await _state_statuses(
                     session, [(one.fact, one.item.sku, one.status) for one in stated if one.status is not None]
                 )
@@ -248,6 +260,22 @@ def _newest(stated: Sequence[ItemStatement]) -> list[ItemStatement]:
         if other is None or (other.fact.occurred_at, other.fact.tie) < (one.fact.occurred_at, one.fact.tie):
             newest[one.item.sku] = one
     return list(newest.values())
+
+
+async def _refuse_in_use(session: Session, stated: Sequence[ItemStatement]) -> None:
+    """Raise ItemsInUse where a statement changes what an item's numbers mean while there are any."""
+    rows = await session.fetch(
+        "intake.items_in_use",
+        [one.item.sku for one in stated],
+        [one.item.base_uom for one in stated],
+        [one.item.lot_tracked for one in stated],
+        [one.item.kind == "service" for one in stated],
+        [one.fact.occurred_at for one in stated],
+        [one.fact.tie for one in stated],
+    )
+    if rows:
+        used = {row["sku"] for row in rows}
+        raise ItemsInUse([(one.fact.source, one.fact.id) for one in stated if one.item.sku in used])
 
 
 def _item_columns(stated: Sequence[ItemStatement]) -> list[list[Any]]:

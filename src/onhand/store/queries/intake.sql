@@ -83,6 +83,22 @@ select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[]
                   facts = case when q.state = 'open' then excluded.facts else q.facts end
 returning id, source, event_id, fingerprint, state, reason;
 
+-- query: items_in_use
+-- in: skus text[], base_uoms text[], lot_tracked boolean[], services boolean[], at timestamptz[], ties text[]
+-- out: sku text
+-- Those that would mean something else from now on (counted in another unit, kept by lot or no longer, no goods at all)
+-- although there are goods or promises of them. Older statements than the one that stands change nothing.
+select i.sku
+  from unnest($1::text[], $2::text[], $3::boolean[], $4::boolean[], $5::timestamptz[], $6::text[])
+       u(sku, base_uom, lot_tracked, service, at, tie)
+  join item i on i.sku = u.sku and (i.base_uom, i.lot_tracked, i.kind = 'service') <> (u.base_uom, u.lot_tracked, u.service)
+             and (i.stated_at, i.stated_by collate "C") < (u.at, u.tie collate "C")
+ where exists (select 1 from balance b join location l on l.id = b.location_id and l.kind in ('warehouse', 'store', 'transit')
+                where b.item_id = i.id and b.quantity <> 0)
+    or exists (select 1 from claim c where c.item_id = i.id)
+    or exists (select 1 from backorder w where w.item_id = i.id)
+    or exists (select 1 from allocation a where a.item_id = i.id and a.quantity > 0);
+
 -- query: upsert_items
 -- in: skus text[], names text[], kinds text[], statuses text[], base_uoms text[], selling_uoms text[], units jsonb[], lot_tracked boolean[], serial_tracked boolean[], shelf_life_days integer[], categories text[], components jsonb[], attributes jsonb[], at timestamptz[], ties text[]
 -- out: sku text, id bigint
