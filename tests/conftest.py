@@ -18,6 +18,7 @@ from typing import Any
 import hypothesis
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadScopeScheduling
 
 from onhand.store.postgres import migrations
 from onhand.store.postgres.driver import Database
@@ -60,8 +61,8 @@ def pytest_configure_node(node: object) -> None:  # pragma: no cover - called by
     node.workerinput["onhand_seed"] = _seed(node.config)  # type: ignore[attr-defined]
 
 
-_GROUPS = ("vendure", "tryton", "files")
-"""Folders of tests/connectors whose tests share a real partner that is installed first: one worker has them all."""
+_TOGETHER = ("tests/connectors/vendure/", "tests/connectors/tryton/", "tests/connectors/files/")
+"""Tests that share a real partner which is installed first: one worker has all of a folder."""
 
 
 _ALONE = (
@@ -74,15 +75,25 @@ _ALONE = (
 what is slow must be slow because of what the test does."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one real partner together where several workers share the run; mark those that run alone."""
-    for item in items:
-        if item.nodeid.startswith(_ALONE):
-            item.add_marker(pytest.mark.alone)
-        for group in _GROUPS:
-            if item.nodeid.startswith(f"tests/connectors/{group}/"):
-                item.add_marker(pytest.mark.xdist_group(group))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that run alone."""
+    if item.nodeid.startswith(_ALONE):
+        item.add_marker(pytest.mark.alone)
+
+
+class _ByPartner(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out the tests of one real partner as a whole, all others one by one.
+
+    pytest-xdist's own groups write themselves into the names of tests, which pytest has not let it do since 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Keep the tests of one real partner together where several workers share the run."""
+    return _ByPartner(config, log)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -93,16 +104,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed:
         command = (
             f"ONHAND_TEST_PG={PROVIDER} ONHAND_TEST_PROFILE={PROFILE} ./dev shell "
-            f"pytest '{_plain(item.nodeid)}' --hypothesis-seed={_seed(item.config)}"
+            f"pytest '{item.nodeid}' --hypothesis-seed={_seed(item.config)}"
         )
         report.sections.append(("replay", command))
-
-
-def _plain(nodeid: str) -> str:
-    """Return a test's name without the group that pytest-xdist writes behind it."""
-    for group in _GROUPS:
-        nodeid = nodeid.removesuffix(f"@{group}")
-    return nodeid
 
 
 def _seed(config: pytest.Config) -> str:
