@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @asynccontextmanager
 async def workers(dsn: str, n: int) -> AsyncIterator[list[asyncio.subprocess.Process]]:
-    """So many `onhand work` on one database, each at work: one that is told to stop while it starts leaves with 130."""
+    """So many `onhand work` on one database, each at work."""
     source = str(Path(__file__).parents[2] / "src")
     environment = {**os.environ, "ONHAND_DSN": dsn, "PYTHONPATH": source}
     command = (sys.executable, "-c", "from onhand.cli import main; main()", "work")

@@ -6,7 +6,6 @@ Exit codes: 0 done, or the answer is yes; 1 the answer is no, or problems were f
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
 from onhand import __version__
-from onhand.cli import output
+from onhand.cli import output, standard_output
 from onhand.domain.errors import InvalidInput, OnhandError, Unavailable
 
 OK: Final = 0
@@ -28,11 +27,15 @@ INTERRUPTED: Final = 130  # what a shell reports for Ctrl-C
 
 
 class Verb(NamedTuple):
-    """One verb: its name, where its App or function lies (`module:name`), and its line in the help."""
+    """One verb: its name, where its App or function lies (`module:name`), and its line in the help.
+
+    `endless` is one that runs until it is told to end, so that being told is no failure, not even while it starts.
+    """
 
     name: str
     place: str
     help: str
+    endless: bool = False
 
 
 VERBS: Final = (
@@ -40,7 +43,7 @@ VERBS: Final = (
     Verb("plan", "onhand.cli.network:plan", "Show what network files would change in what runs."),
     Verb("apply", "onhand.cli.network:apply", "Put network files in force, as a new numbered version."),
     Verb("network", "onhand.cli.network:app", "Versions of the network: list, show, roll back."),
-    Verb("serve", "onhand.cli.serve:serve", "Serve the API, with one process or several."),
+    Verb("serve", "onhand.cli.serve:serve", "Serve the API, with one process or several.", endless=True),
     Verb("events", "onhand.cli.events:app", "Send facts, follow what is accepted, look at one."),
     Verb("stock", "onhand.cli.stock:stock", "Show what stands where, now or earlier, and what made it so."),
     Verb("availability", "onhand.cli.availability:availability", "Show what a channel can sell, now and on a date."),
@@ -56,7 +59,7 @@ VERBS: Final = (
     Verb("channels", "onhand.cli.channels:app", "How channels stand: in step, behind, fallen back, paused."),
     Verb("publish", "onhand.cli.publish:app", "Numbers on channels: differences, tell now, pause, resume."),
     Verb("explain", "onhand.cli.explain:explain", "Why a channel shows what it shows, now or at a past moment."),
-    Verb("work", "onhand.cli.work:work", "Read, map, publish and send, in a process without an API."),
+    Verb("work", "onhand.cli.work:work", "Read, map, publish and send, in a process without an API.", endless=True),
     Verb("endpoints", "onhand.cli.endpoints:app", "Addresses of partners: list, show, pause, resume, reset a breaker."),
     Verb("outbox", "onhand.cli.outbox:app", "Commands to partners: list, show, replay, discard."),
     Verb("dead-letters", "onhand.cli.outbox:dead", "Commands that need a person: list, show, replay, discard."),
@@ -75,7 +78,10 @@ _MACHINE: Final = "The system said this. Check that the path or address is right
 
 def root() -> App:
     """The command with all its verbs."""
-    app = App(name="onhand", version=__version__, help="One truthful picture of stock; promises that never oversell.")
+    app = App(
+        name="onhand", version=__version__, help="One truthful picture of stock; promises that never oversell.",
+        suppress_keyboard_interrupt=False,  # `run` decides what it means
+    )  # fmt: skip
     for verb in VERBS:
         app.command(verb.place, name=verb.name, help=verb.help)
     return app
@@ -88,6 +94,7 @@ def main() -> None:
     which would be left running. Verbs that serve have their own way to stop.
     """
     signal.signal(signal.SIGTERM, _end)
+    sys.stdout = standard_output.opened()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -103,6 +110,7 @@ def run(tokens: Sequence[str]) -> int:
     as_json = "--json" in tokens
     try:
         result = root()(list(tokens), exit_on_error=False, print_error=not as_json, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError as error:
         if as_json:  # else cyclopts has printed what is wrong
             remedy = "'onhand --help' and 'onhand VERB --help' show what there is."
@@ -112,9 +120,9 @@ def run(tokens: Sequence[str]) -> int:
         output.complain(error, as_json=as_json)
         return UNAVAILABLE if isinstance(error, Unavailable) else REFUSED
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return OK if any(verb.endless and [verb.name] == list(tokens[:1]) for verb in VERBS) else INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, as 'head' does
+        standard_output.print_no_more()  # the reader left, as 'head' does
         return OK
     except (
         OSError
