@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from onhand.app.asked import missing
 from onhand.app.inbox_ports import Lineage
 from onhand.app.inbox_receive import UnknownFeed
 from onhand.domain.errors import InvalidInput, NotFound
@@ -20,7 +21,6 @@ from onhand.domain.network import Network
 
 PAGE_MAX = 1_000
 EVENTS_SHOWN_MAX = 100
-MISSING_NAMED_MAX = 10
 REPLAYABLE: tuple[State, ...] = ("quarantined", "dead", "mapped")
 
 
@@ -177,13 +177,13 @@ class Inbox:
             done += await self._reads.discard([line.id for line in page], who=who, reason=reason)
         return sorted(done)
 
+    async def _named(self, numbers: tuple[int, ...]) -> Sequence[MessageLine]:
+        return await self._reads.find(Filter(ids=numbers), before=None, n=len(numbers))
+
     async def _must_be_known(self, wanted: Filter) -> None:
         """Raise for what nobody knows: a slip of the pen must not look like nothing to do."""
-        asked = {number for number in wanted.ids or () if 0 < number < 2**63}
-        known = await self._reads.find(Filter(ids=tuple(asked)), before=None, n=len(asked)) if asked else ()
-        missing = sorted(set(wanted.ids or ()) - {line.id for line in known})
-        if missing:
-            raise MessageNotFound(f"There is no message {', '.join(map(str, missing[:MISSING_NAMED_MAX]))}.")
+        if named := await missing(wanted.ids, self._named):
+            raise MessageNotFound(f"There is no message {named}.")
         if (
             wanted.feed is not None
             and (await self._reads.network()).feed(wanted.feed) is None

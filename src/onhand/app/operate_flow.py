@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from onhand.app.asked import missing
 from onhand.domain import throttle
 from onhand.domain.breaker import CLOSED, Circuit
 from onhand.domain.endpoint import Endpoint, Limits
@@ -21,7 +22,6 @@ from onhand.domain.throttle import Throttle
 from onhand.domain.windows import closed_until, next_start
 
 PAGE_MAX = 1_000
-MISSING_NAMED_MAX = 10
 
 
 class ScopeState(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,13 +259,12 @@ class OperateFlow:
             done += await self._reads.discard([line.id for line in page], who=who, reason=reason)
         return sorted(done)
 
+    async def _named(self, numbers: tuple[int, ...]) -> Sequence[CommandLine]:
+        return await self._reads.find(Filter(ids=numbers), before=None, n=len(numbers))
+
     async def _must_be_known(self, wanted: Filter) -> None:
         """Raise for what nobody knows: a slip of the pen must not look like nothing to do."""
-        asked = {number for number in wanted.ids or () if 0 < number < 2**63}
-        known = await self._reads.find(Filter(ids=tuple(asked)), before=None, n=len(asked)) if asked else ()
-        missing = sorted(set(wanted.ids or ()) - {line.id for line in known})
-        if missing:
-            named = ", ".join(map(str, missing[:MISSING_NAMED_MAX]))
+        if named := await missing(wanted.ids, self._named):
             raise NotFound(f"There is no command {named}.", remedy="'onhand outbox list' shows those there are.")
         if (
             wanted.endpoint is not None
