@@ -325,13 +325,11 @@ class Hubs(RuleBasedStateMachine):
         self.run(wait(self.database, seconds))
         self.paper.now += seconds
         if sweep:
-            self.run(self.sweep())
-
-    async def sweep(self) -> None:
-        await self.hub.keep_house()
+            self.keep_house()
 
     @rule()
-    def fill_what_waits(self) -> None:
+    def keep_house(self) -> None:
+        """What has expired is swept, and what waits is served from what there is."""
         self.run(self.sweep())
         for name, hold in self.paper.live().items():
             if any(hold.waits.values()):
@@ -341,6 +339,9 @@ class Hubs(RuleBasedStateMachine):
                 for line in answer.lines:
                     hold.waits[line.sku.removeprefix(self.prefix)] += line.backordered
                 self.note_claims(name, number)
+
+    async def sweep(self) -> None:
+        await self.hub.keep_house()
 
     @rule(sellable=st.booleans(), safety=st.integers(0, 4), fences=st.dictionaries(
         st.tuples(st.sampled_from(("A", "B", "LOT")), st.sampled_from(("EAST", "WEST"))), few, max_size=3
