@@ -86,26 +86,58 @@ async def test_a_channel_that_sold_is_not_raised_before_its_orders_are_here(data
         assert drifts == {"TEA": 0, "CUP": 1}
 
 
-async def test_the_sample_is_a_share_a_day_and_goes_round(database: Database) -> None:
+async def test_the_sample_is_a_share_of_every_day_and_goes_round(database: Database) -> None:
     skus = [f"S{n:02}" for n in range(20)]
     market = Market(*skus)
     async with publishing(database, market, publish=policy(read_back_percent=50.0)) as world:
         node = world.node()
         await stocked(world, *skus)
         await node.settle()
-        midnight = 86_400 - world.clock().timestamp() % 86_400
-        world.clock.forward(midnight)
+        world.clock.forward(60)
         looked: list[set[str]] = []
-        for _ in range(2):
+        for hours in (0, 24, 24):
             before = {row["sku"]: row["read_back_at"] for row in await world.rows()}
-            for _ in range(24):
-                world.clock.forward(3_599)
+            for _ in range(hours):
+                world.clock.forward(3_600)
+                await node.settle()
+            if not hours:  # a channel begins with a day's share
+                before = dict.fromkeys(skus)
                 await node.settle()
             after = {row["sku"]: row["read_back_at"] for row in await world.rows()}
             looked.append({sku for sku in skus if before[sku] != after[sku]})
-            world.clock.forward(24)
-        assert [len(each) for each in looked] == [9, 9]
+        assert [len(each) for each in looked] == [10, 10, 10]
         assert not looked[0] & looked[1], "those that were not looked at for longest come first"
+        assert looked[2] == looked[0]
+
+
+async def test_a_day_in_which_nobody_looked_is_made_up_for_and_no_more(database: Database) -> None:
+    skus = [f"S{n:02}" for n in range(20)]
+    market = Market(*skus)
+    async with publishing(database, market, publish=policy(read_back_percent=20.0)) as world:
+        node = world.node()
+        await stocked(world, *skus)
+        await node.settle()
+        world.clock.forward(60)
+        await node.settle()
+        seen = {row["sku"]: row["read_back_at"] for row in await world.rows()}
+        assert sum(at is not None for at in seen.values()) == 4
+        world.clock.forward(10 * 86_400)
+        await node.settle()
+        assert sum(row["read_back_at"] != seen[row["sku"]] for row in await world.rows()) == 4
+
+
+async def test_the_first_minutes_of_a_day_are_as_good_as_any(database: Database) -> None:
+    market = Market("TEA")
+    async with publishing(database, market, publish=policy(read_back_percent=10_000.0)) as world:
+        world.clock.forward(86_400 / 2 - 600)  # from noon
+        node = world.node()
+        await stocked(world, "TEA")
+        await node.settle()
+        market.numbers["TEA"] = 31
+        world.clock.forward(601)
+        assert world.clock().hour == 0
+        await node.settle()
+        assert market.numbers == {"TEA": 30}
 
 
 async def test_what_was_not_told_for_long_is_told_again_after_what_changed(database: Database) -> None:

@@ -17,7 +17,7 @@ from onhand.domain.fallback import FRESH, Freshness, Stage, stage
 from onhand.domain.network import Channel, Network
 from onhand.ops import limits, metrics
 
-DAY_S: Final = 86_400
+DAY: Final = timedelta(days=1)
 
 
 async def nothing_heard() -> Mapping[str, Freshness]:
@@ -100,12 +100,15 @@ class PublishChores:
         percent = channel.publish.read_back_percent
         if not percent or not self._reads_back(network.endpoints[channel.publish.endpoint]):
             return
-        listings, done = await self._store.sampled(channel.code, day=now.date())
-        passed = (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds() / DAY_S
-        missing = int(listings * percent / 100 * passed) - done
-        if missing > 0:
-            n = min(missing, limits.PUBLISH_CHORE_ROWS_MAX)
-            await self._store.sample(channel.code, now=now, day=now.date(), n=n)
+        listings, until = await self._store.sampled(channel.code)
+        if not listings:
+            return
+        # What was missed is made up for, but never more than a day's share; a channel begins with that.
+        since = now - DAY if until is None else min(now, max(until, now - DAY))
+        each_s = DAY.total_seconds() / (listings * percent / 100)
+        n = min(int((now - since).total_seconds() / each_s), limits.PUBLISH_CHORE_ROWS_MAX)
+        if n > 0:
+            await self._store.sample(channel.code, now=now, n=n, since=since, each_s=each_s)
 
     async def _give_up_tickets(self, channels: Mapping[str, Channel], now: datetime) -> None:
         before = {

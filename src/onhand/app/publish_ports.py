@@ -303,11 +303,11 @@ class ChoresStore(Protocol):
     async def refresh(self, channel: str, *, now: datetime, before: datetime, n: int) -> int:
         """Make what was last told before an instant due again; how many."""
 
-    async def sampled(self, channel: str, *, day: date) -> tuple[int, int]:
-        """Return the listings that could be sampled, and how many were on that day."""
+    async def sampled(self, channel: str) -> tuple[int, datetime | None]:
+        """Return the listings that could be sampled, and up to when their share has been."""
 
-    async def sample(self, channel: str, *, now: datetime, day: date, n: int) -> None:
-        """Have listings read back."""
+    async def sample(self, channel: str, *, now: datetime, n: int, since: datetime, each_s: float) -> None:
+        """Have listings read back; each is the share of so many seconds since then."""
 
     async def unanswered(self, before: Mapping[str, datetime], *, n: int) -> Sequence[Listing]:
         """Return listings whose tickets are older than their channel answers."""

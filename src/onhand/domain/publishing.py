@@ -112,7 +112,7 @@ class Publishing(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     read_back_percent: Annotated[
         float,
-        Meta(ge=0.0, le=10_000.0, description="What share of its listings is read back in a day; 100 is each once."),
+        Meta(ge=0.0, le=10_000.0, description="What share of its listings is read back in 24 hours; 100 is each once."),
     ] = 5.0
     visible_after_s: Annotated[
         int,

@@ -62,14 +62,14 @@ class PostgresChores:
         number = self._directory.channels[channel]
         return await self._database.execute("publication.refresh", now, number, before, REFRESH_RANK, n)
 
-    async def sampled(self, channel: str, *, day: date) -> tuple[int, int]:
-        """Return the listings that could be sampled, and how many were on that day."""
-        row = await self._database.fetchrow("publication.sampled", self._directory.channels[channel], day)
-        return (0, 0) if row is None else (row["listings"], row["sampled"])
+    async def sampled(self, channel: str) -> tuple[int, datetime | None]:
+        """Return the listings that could be sampled, and up to when their share has been."""
+        row = await self._database.fetchrow("publication.sampled", self._directory.channels[channel])
+        return (0, None) if row is None else (row["listings"], row["sampled_until"])
 
-    async def sample(self, channel: str, *, now: datetime, day: date, n: int) -> None:
-        """Have listings read back."""
-        await self._database.execute("publication.sample", now, self._directory.channels[channel], day, n)
+    async def sample(self, channel: str, *, now: datetime, n: int, since: datetime, each_s: float) -> None:
+        """Have listings read back; each is the share of so many seconds since then."""
+        await self._database.execute("publication.sample", now, self._directory.channels[channel], n, since, each_s)
 
     async def unanswered(self, before: Mapping[str, datetime], *, n: int) -> Sequence[Listing]:
         """Return listings whose tickets are older than their channel answers."""

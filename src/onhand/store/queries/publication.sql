@@ -247,28 +247,26 @@ update publication p set due_at = $1, cause = 'refresh', rank = $4
         order by o.acknowledged_at limit $5 for update skip locked);
 
 -- query: sampled
--- in: channel integer, day date
--- out: listings bigint, sampled bigint
+-- in: channel integer
+-- out: listings bigint, sampled_until timestamptz
 -- retry: safe
-select (select count(*) from publication p where p.channel_id = $1 and p.acknowledged_at is not null) as listings,
-       case when c.sampled_day = $2 then c.sampled else 0 end as sampled
+select (select count(*) from publication p where p.channel_id = $1 and p.acknowledged_at is not null) as listings, c.sampled_until
   from publication_channel c where c.channel_id = $1;
 
 -- query: sample
--- in: now timestamptz, channel integer, day date, n bigint
+-- in: now timestamptz, channel integer, n bigint, since timestamptz, each_s double precision
 -- out:
--- Those that were not looked at for longest: in time, each is.
+-- Those that were not looked at for longest: in time, each is. Each takes up so much of the time since then.
 with chosen as (
     select o.item_id, o.location_id from publication o
      where o.channel_id = $2 and o.acknowledged_at is not null and o.state = 'listed' and o.look_at is null
        and o.command_id is null and o.ticket is null
-     order by o.read_back_at nulls first limit $4 for update skip locked),
+     order by o.read_back_at nulls first limit $3 for update skip locked),
 marked as (
     update publication p set look_at = $1, look_why = 'sample' from chosen c
      where p.item_id = c.item_id and p.channel_id = $2 and p.location_id = c.location_id
     returning 1)
-update publication_channel set sampled = (select count(*) from marked) + case when sampled_day = $3 then sampled else 0 end,
-                               sampled_day = $3
+update publication_channel set sampled_until = $4::timestamptz + (select count(*) from marked) * make_interval(secs => $5)
  where channel_id = $2;
 
 -- query: forget
