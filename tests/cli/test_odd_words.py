@@ -77,6 +77,7 @@ def test_a_character_that_yaml_refuses_is_told_with_its_line(character: str) -> 
     ("words", "code"),
     [
         ("db migrate", cli.INTERRUPTED),
+        ("work --once", cli.INTERRUPTED),
         ("work", cli.OK),
         ("serve --port 0", cli.OK),
         ("serve --port 0 --workers 2", cli.OK),

@@ -120,7 +120,7 @@ def run(tokens: Sequence[str]) -> int:
         output.complain(error, as_json=as_json)
         return UNAVAILABLE if isinstance(error, Unavailable) else REFUSED
     except KeyboardInterrupt:
-        return OK if any(verb.endless and [verb.name] == list(tokens[:1]) for verb in VERBS) else INTERRUPTED
+        return OK if _runs_until_told(tokens) else INTERRUPTED
     except BrokenPipeError:
         standard_output.print_no_more()  # the reader left, as 'head' does
         return OK
@@ -131,3 +131,8 @@ def run(tokens: Sequence[str]) -> int:
         output.complain(InvalidInput(f"{what}{error.strerror or error}.", remedy=_MACHINE), as_json=as_json)
         return REFUSED
     return result if isinstance(result, int) and not isinstance(result, bool) else OK
+
+
+def _runs_until_told(tokens: Sequence[str]) -> bool:
+    """Whether this command line has no end of its own; `work --once` has."""
+    return "--once" not in tokens and any(verb.endless and [verb.name] == list(tokens[:1]) for verb in VERBS)
